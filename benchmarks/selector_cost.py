@@ -1,20 +1,22 @@
 """Cost of the photonic selector against a plain matmul + topk on the same tensors, side by side in one run.
 
-    python benchmarks/selector_cost.py [DIMS [ENCODING]]
+    python benchmarks/selector_cost.py [DIMS [ENCODING [again]]]
 
 Banks (KV heads of a batch) of N signatures with 32 dimensions, or so many, several queries each, or one query, which
 is what a decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector reads the same
 queries with read noise handed in: as it is called, through ``torch.compile``, compiled ahead for such queries
-(``export.ahead``; on a CPU), and called with the noise drawn inside. All run in turn on one thread with queries that
-change from call to call, and on a CPU the thread's own processor time is taken: what other processes of the machine
-use is not counted, though they still crowd its caches; the load is in the file. A ratio is the median of the turns'
-ratios, a time the shortest of the turns. The chips are stated ones of as many channels: one shot of light (offset) or
-two, without intensity noise of single lines (as the calibrated 8×8's fit finds) or with it. On CUDA too where there is
+(``export.ahead``; on a CPU), and called with the noise drawn inside, into the memory of the query before. All run in
+turn on one thread with queries that change from call to call, and on a CPU the thread's own processor time is taken:
+what other processes of the machine use is not counted, though they still crowd its caches; the load is in the file. A
+ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of as many
+channels: one shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit finds)
+or with it. On CUDA too where there is
 one.
 
 Then one decode step of a random Llama of SmolLM2-135M's shape, blocks of 16 tokens, 32 of them chosen by their mean
 keys, against the same model with its own SDPA over everything and transformers' own cache. Both are in
-results/selector_cost.json. With DIMS only its lines are measured, with ENCODING only those of such a chip; what is not
+results/selector_cost.json. With DIMS only its lines are measured, with ENCODING only those of such a chip, and with
+``again`` all but what is compiled ahead, which takes most of the time, and lines with intensity noise; what is not
 measured keeps the figures that the file has of it, and each line its date and load.
 """
 
@@ -102,10 +104,12 @@ def side_by_side(roads: dict[str, Any], queries: list[torch.Tensor], device: tor
     return seconds
 
 
-def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+def lines(
+    device: torch.device, dims: int, encodings: tuple[str, ...], *, again: bool
+) -> Iterator[list[dict[str, Any]]]:
     """Of every chip of so many channels and such an encoding, and every shape: a line a number of blocks and road."""
     generator = torch.Generator().manual_seed(0)
-    chips = [chip for chip in CHIPS if chip[0] in encodings]
+    chips = [chip for chip in CHIPS if chip[0] in encodings and not (again and chip[1] > 0)]
     for (encoding, line_noise), (banks, asked) in itertools.product(chips, SHAPES):
         torch._dynamo.reset()
         found: list[dict[str, Any]] = []
@@ -115,14 +119,17 @@ def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> Iterat
             selector = PhotonicSelector(stated_chip(encoding, line_noise, channels=dims), K).to(device)
             selector.program(signatures, selector.draw_error(signatures, bank_axes=1), bank_axes=1)
             noise, compiled = selector.draw_noise(queries[0]), torch.compile(selector, dynamic=False)
+            room = torch.empty_like(noise)
             roads = {
                 "readings": banks * asked * blocks,
                 "plain": lambda query, signatures=signatures: torch.topk(query @ signatures.mT, K),
                 "called": lambda query, selector=selector, noise=noise: selector(query, noise),
                 "compiled": lambda query, compiled=compiled, noise=noise: compiled(query, noise),
-                "noise drawn inside": lambda query, selector=selector: selector(query, selector.draw_noise(query)),
+                "noise drawn inside": lambda query, selector=selector, room=room: selector(
+                    query, selector.draw_noise(query, out=room)
+                ),
             }
-            if device.type == "cpu":
+            if device.type == "cpu" and not again:
                 ahead = compile_ahead(selector, queries[0], noise)
                 roads["compiled ahead"] = lambda query, ahead=ahead, noise=noise: ahead(query, noise)
             with torch.inference_mode():
@@ -202,9 +209,12 @@ def main() -> None:
     """Measure, print and write."""
     torch.set_num_threads(1)
     every, words = tuple(dict.fromkeys(encoding for encoding, _ in CHIPS)), sys.argv[1:]
-    if (words and not words[0].isdigit()) or not set(words[1:]) <= set(every):
-        sys.exit(f"selector_cost: got {' '.join(words)!r}, want [DIMS [ENCODING]] with one of {', '.join(every)}")
-    dims, encodings = int(words[0]) if words else DIMS, tuple(words[1:]) or every
+    known = len(words) < 4 and set(words[1:2]) <= set(every) and set(words[2:]) <= {"again"}
+    if not known or (words and not words[0].isdigit()):
+        sys.exit(
+            f"selector_cost: got {' '.join(words)!r}, want [DIMS [ENCODING [again]]] with one of {', '.join(every)}"
+        )
+    dims, encodings = int(words[0]) if words else DIMS, tuple(words[1:2]) or every
     devices = [torch.device("cpu")] + ([torch.device("cuda")] if torch.cuda.is_available() else [])
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"lines": []}
     result = {
@@ -218,7 +228,7 @@ def main() -> None:
         "lines": kept["lines"],
     }
     for device in devices:
-        for found in lines(device, dims, encodings):
+        for found in lines(device, dims, encodings, again=len(words) > 2):
             # Written as it goes: a run that is stopped leaves what it has measured.
             known = {_asked(line) for line in found}
             result["lines"] = sorted([x for x in result["lines"] if _asked(x) not in known] + found, key=_place)
@@ -226,7 +236,7 @@ def main() -> None:
 
 
 def _asked(line: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(line[name] for name in ("device", "dims", "encoding", "line_noise", "banks", "queries"))
+    return tuple(line[name] for name in ("device", "dims", "encoding", "line_noise", "banks", "queries", "road"))
 
 
 def _place(line: dict[str, Any]) -> tuple[Any, ...]:

@@ -155,20 +155,22 @@ def selector() -> str:
         cells = (f"{ratio[count]:.2f}" if count in ratio else "–" for count in blocks)
         measured = f"{of_kind[0]['date']}, load {of_kind[0]['load']:.0f}"
         rows.append((dims, encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", measured, *cells))
-    drawn = [line for line in lines if line["road"] == "noise drawn inside"]
-    inside = [line["ratio_to_called"] for line in drawn]
-    called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
+    newest = max(line["date"] for line in lines)  # older lines are of an older build
+    new = [line for line in lines if line["date"] == newest and line["queries"] > 1]
+    inside = [line["ratio_to_called"] for line in new if line["road"] == "noise drawn inside"]
+    called = [line["ratio_to_compiled"] for line in new if line["road"] == "called"]
     single = [line["ratio"] for line in lines if line["road"] == "compiled ahead" and line["queries"] == 1]
     buffers = {line["buffers_over_signatures"]: line for line in lines}
     most = buffers[max(buffers)]
     note = (
         "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
-        f"as many channels as dims, k = {found['k']}, torch {found['torch']}. Called, it takes {min(called):.2f} to "
-        f"{max(called):.2f} of the time compiled where several ask. Compiled ahead, a single query takes "
-        f"{min(single):.2f} to {max(single):.2f}. "
-        f"With noise drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. "
+        f"as many channels as dims, k = {found['k']}, torch {found['torch']}. Where several ask, as measured on "
+        f"{newest}, it takes called {min(called):.2f} to {max(called):.2f} of the time compiled, and with noise drawn "
+        f"inside {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. Compiled ahead, a single "
+        f"query takes {min(single):.2f} to {max(single):.2f}. "
         f"All buffers together take {min(buffers):.2f} to {max(buffers):.2f} of the signatures' memory, the most for "
-        f"{most['banks']} × {most['blocks']:,} blocks: there the chip's own tables count, which do not grow with them."
+        f"{most['banks']} × {most['blocks']:,} blocks: there the chip's own tables count, which do not grow with them. "
+        "Lines of an earlier day are of that day's build."
     )
     columns = {
         "tokens": lambda line: f"{line['tokens']:,}",
@@ -222,6 +224,33 @@ def selector_floor() -> str:
             f"{min(made):.1f} to {max(made):.1f} of their time, NumPy's normal numbers {min(numpy):.1f} to "
             f"{max(numpy):.1f}{': no generator at hand is cheaper' if min(numpy) >= 1.0 else ''}."
         )
+    return note + "\n\n" + grid(("queries", "blocks", *steps), rows) + selector_called(found.get("called", []))
+
+
+def selector_called(lines: list[dict]) -> str:
+    """Each step of the selector as it is called."""
+    if not lines:
+        return ""
+    steps = list(lines[0]["us"])
+    first, last = lines[0], lines[-1]
+    many = [line["us"] for line in lines if line["queries"] > 1]
+    choice = [f"{us['choice with the tie rule'] / us['torch.topk']:.2f}" for us in many]
+    numbers = "random numbers into memory that is there"
+    alone = [us[numbers] / us["called"] for us in many]
+    number_ns = min(1e3 * line["us"][numbers] / (line["queries"] * line["blocks"]) for line in lines)
+    least = next(step for step in steps if step.startswith("called,"))
+    note = (
+        f"\n\nThe call again, step by step in µs (`python benchmarks/selector_floor.py called`, {first['date']}, load "
+        f"{min(line['load'] for line in lines):.0f} to {max(line['load'] for line in lines):.0f}), with numbers that "
+        "change from call to call: among the same ones a choice takes a third, for the processor learns them. Of "
+        f"{last['queries']} queries the choice by the tie rule takes "
+        f"{', '.join(choice)} of `torch.topk`. "
+        f"Python and the libraries take {many[0][least]:.0f} µs of such a call whatever is asked, which for "
+        f"1,024 blocks is {many[0][least] / many[0]['called']:.0%} of it. Random numbers alone, "
+        f"{number_ns:.1f} ns each at best, take {', '.join(format(each, '.2f') for each in alone)} of a call with "
+        "noise handed in; drawing inside adds that."
+    )
+    rows = [(line["queries"], f"{line['blocks']:,}", *(f"{line['us'][step]:.0f}" for step in steps)) for line in lines]
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
+from torch.autograd import forward_ad
 
 from prism_photonics.export.buffers import ChipNumbers
 from prism_photonics.export.torch import PhotonicSelector
@@ -53,8 +54,8 @@ class AheadSelector:
             Scores in units of query times signature, and the indices of the k best blocks, best first.
 
         Raises:
-            InputError: Another shape, dtype or device than was compiled for, a query whose gradient is asked for; or
-                signatures of another size, or another chip's, were programmed since.
+            InputError: Another shape, dtype or device than was compiled for, a query whose gradient is asked for or
+                that has a tangent; or signatures of another size, or another chip's, were programmed since.
         """
         if self.selector._buffers["weights"] is not self._weights:
             self._follow()
@@ -79,6 +80,8 @@ class AheadSelector:
         """Look up what is programmed now."""
         self.selector.take_over()
         buffers = dict(self.selector.named_buffers())
+        for name in self._code.buffers:  # before they are detached, which takes a tangent off
+            _refuse_tangent(f"PhotonicSelector.{name}", buffers[name])
         if _settings(self.selector) != self._code.settings:
             raise InputError(
                 "AheadSelector: got another k or another chip than it was compiled for, want the same; compile_ahead() "
@@ -98,9 +101,10 @@ def compile_ahead(
 ) -> AheadSelector:
     """Compile the answer of a programmed selector for queries of one shape, on a CPU.
 
-    Takes some ten seconds. The code uses as many threads as ``torch.get_num_threads()`` says now. Torch keeps sources
-    in ``torchinductor_USER`` of the folder for temporary files, and compiles what it finds there by name: where others
-    may have made that folder, give ``TMPDIR`` one of your own before Python starts.
+    Takes some ten seconds of processor time, and 17 to 44 s by the clock of two cores that had other work too. The
+    code uses as many threads as ``torch.get_num_threads()`` says now. Torch keeps sources in ``torchinductor_USER`` of
+    the folder for temporary files, and compiles what it finds there by name: where others may have made that folder,
+    give ``TMPDIR`` one of your own before Python starts.
 
     Args:
         selector: With signatures programmed, as many as will be asked.
@@ -214,7 +218,18 @@ def _fits(values: Tensor, agreed: "_Agreed") -> bool:
         and values.is_cpu
         and not values.requires_grad
         and values.is_contiguous()
+        and not _has_tangent(values)
     )
+
+
+def _has_tangent(values: Tensor) -> bool:
+    """Whether a forward derivative passes through; outside `forward_ad.dual_level` a comparison, and no more."""
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(values).tangent is not None
+
+
+def _refuse_tangent(name: str, values: Tensor) -> None:
+    if _has_tangent(values):
+        raise InputError(f"{name}: got a tensor with a tangent, want none; call the selector itself")
 
 
 def _agreed(name: str, values: Tensor | None, agreed: "_Agreed | None") -> Tensor:
@@ -228,4 +243,5 @@ def _agreed(name: str, values: Tensor | None, agreed: "_Agreed | None") -> Tenso
         raise InputError(f"{name}: got {values.device}, want the CPU, as compiled; move it there")
     if values.requires_grad and torch.is_grad_enabled():
         raise InputError(f"{name}: got a tensor that asks for its gradient, want none; call the selector itself")
+    _refuse_tangent(name, values)
     return values.detach().contiguous()

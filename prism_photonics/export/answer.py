@@ -16,7 +16,8 @@ from prism_photonics.codec import arithmetic, checks
 from prism_photonics.codec.centring import centre_score
 from prism_photonics.export import fused as fusing
 from prism_photonics.export.fused import FusedConverter, Lit
-from prism_photonics.export.topk import array_of, top_k
+from prism_photonics.export.single import host_of
+from prism_photonics.export.topk import Best, array_of, top_k
 
 MOST_TRACED_PIECES = 8
 """Pieces of blocks in compiled code at most: each is a loop that a compiler has to compile. Design choice."""
@@ -67,20 +68,23 @@ def answer(
     """
     banks = weights.dim() - 3
     if noise is not None:
-        noise = noise.to(weights.dtype).movedim(0, banks).movedim(-1, banks)
-    arrays = [
-        _plain(values) for values in (query, chip.centre, chip.signature_scale, weights, noise) if values is not None
-    ]
-    array, centre, scale, *_ = arrays
-    if any(values is None for values in arrays):
+        noise = noise.to(weights.dtype)
+        if noise.shape[0] == noise.shape[-1] == 1:  # one shot of one slice: nothing moves
+            noise = noise.view(*noise.shape[1 : banks + 1], 1, *noise.shape[:1], *noise.shape[banks + 1 : -1])
+        else:
+            noise = noise.movedim(0, banks).movedim(-1, banks)
+    array, held = _plain(query), None
+    if array is not None and (noise is None or _plain(noise) is not None) and _plain(weights) is not None:
+        held = _held(chip)
+    if array is None or held is None:
         column = chip.column_of_channel if chip.some_permuted else None
         asked = _asked(chip, query, chip.centre, chip.signature_scale, column=column, common=fused.common)
         usual = _all_usual(given, asked.largest)
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and weights.device.type == "cpu":
             return _traced(chip, fused, weights, asked, noise=noise)
         return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
+    centre, scale, column, common = held
     with np.errstate(all="ignore"):  # what is not finite is refused, in one line
-        column, common = chip.column_of_channel.numpy(), fused.common.detach().numpy()
         found = _asked(chip, array, centre, scale, column=column, common=common)
     low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
     if not high < np.inf:
@@ -91,7 +95,11 @@ def answer(
 
 
 def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any, common: Any) -> Asked:
-    query_hat, largest = arithmetic.normalized(query)
+    if isinstance(query, Tensor):
+        query_hat, largest = arithmetic.normalized(query)
+    else:  # the same in fewer steps
+        largest = np.maximum(query.max(-1, keepdims=True), -query.min(-1, keepdims=True))
+        query_hat = query / np.where(largest > 0, largest, 1.0).astype(query.dtype)
     if query.dtype != scale.dtype:  # units may be beyond single precision, what the chip sees is not
         query_hat = query_hat.to(scale.dtype) if isinstance(query, Tensor) else query_hat.astype(scale.dtype)
     lit = fusing.lit(chip, query_hat, column, common=common)
@@ -107,6 +115,14 @@ def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any, commo
     return Asked(lit, offset, unit, largest, share)
 
 
+def _held(chip: Any) -> Any:
+    """Centre, scale, column of each channel and common weights as arrays; None as `_plain`."""
+    if (arrays := host_of(chip).arrays) is not None:
+        return arrays
+    held = [_plain(chip._buffers[name]) for name in ("centre", "signature_scale", "column_of_channel", "common")]
+    return None if any(values is None for values in held) else held
+
+
 def _plain(values: Tensor) -> np.ndarray | None:
     """A tensor's memory as an array; None where it has none to look at, or a derivative is to pass through it."""
     if values.requires_grad and not torch.is_grad_enabled():
@@ -118,31 +134,40 @@ def _plain(values: Tensor) -> np.ndarray | None:
 def _in_pieces(
     chip: Any, fused: FusedConverter, weights: Tensor, asked: Asked, *, noise: Tensor | None, usual: bool
 ) -> tuple[Tensor, Tensor]:
-    """All steps for some blocks, then for the next: nothing but what is asked for leaves a core's cache."""
+    """All steps for some blocks, then for the next: of all readings only the scores in units are kept."""
     blocks, light = weights.shape[-3], asked.lit.light
     rows = max(1, light[..., 0].numel())
-    width = max(1, fusing.CACHED_READINGS // rows)
-    if width >= blocks:
-        return _read(
-            chip, fused, weights, asked, noise=_finite(noise), usual=usual, room=weights.new_empty(rows * blocks)
-        )
-    shape = (*asked.unit.shape[:-1], blocks)
-    scores, hats = weights.new_empty(shape), weights.new_empty(shape)
+    width = min(blocks, max(1, fusing.CALLED_READINGS // rows))
+    scores = weights.new_empty((*asked.unit.shape[:-1], blocks))
+    best = Best(chip.k)
     # Memory that is asked for anew costs more than the steps on it.
     room = weights.new_empty(rows * width)
     for first in range(0, blocks, width):
         part = slice(first, first + width)
-        drawn = None if noise is None else _finite(noise[..., part])
-        hat = fusing.score_hat(
-            chip, fusing.part_of(fused, part), weights[..., part, :, :], asked.lit, noise=drawn, room=room
-        )
-        # One number for all blocks of a query, or one for each.
-        offset, unit = (held if held.shape[-1] == 1 else held[..., part] for held in (asked.offset, asked.unit))
-        torch.addcmul(offset, hat, unit, out=scores[..., part])
-        hats[..., part] = hat
-    if chip.some_excluded:
-        scores.masked_fill_(_dead(chip, hats), -torch.inf)
-    return scores, top_k(_ranked(chip, hats, asked, usual=usual), chip.k)
+        # Of one piece nothing is cut: that takes torch as long as a step on some thousand numbers.
+        own, lines, drawn, score = fused, weights, noise, scores
+        offset: Any = asked.offset
+        unit: Any = asked.unit
+        share = asked.share
+        if width < blocks:
+            own, lines, score = fusing.part_of(fused, part), weights[..., part, :, :], scores[..., part]
+            drawn = None if noise is None else noise[..., part]
+            # One number for all blocks of a query, or one for each.
+            offset, unit, share = (
+                held if held is None or held.shape[-1] == 1 else held[..., part] for held in (offset, unit, share)
+            )
+        hat = fusing.score_hat(chip, own, lines, asked.lit, noise=_finite(drawn), room=room)
+        # Two steps take less than one with two numbers that stand for a whole row, which torch does one by one.
+        torch.mul(hat, unit, out=score).add_(offset)
+        dead = _dead(chip, first, hat.shape[-1]) if chip.some_excluded else None
+        if dead is not None:
+            score.masked_fill_(dead, -torch.inf)
+        ranked = _ranked(asked._replace(share=share), hat, dead=dead, usual=usual)
+        best.see(ranked.numpy().reshape(-1, ranked.shape[-1]))
+    found = best.blocks()
+    if found is None:  # what is programmed holds NaN
+        return _read(chip, fused, weights, asked, noise=noise, usual=usual)
+    return scores, torch.from_numpy(found).view(*scores.shape[:-1], chip.k)
 
 
 def _traced(
@@ -163,7 +188,7 @@ def _traced(
     some, *small = _written(*small)
     std = small.pop(0) if steady else None
     offset, unit = (asked.offset, asked.unit) if asked.share is not None else small
-    dead = _dead(chip, weights[..., 0, 0]) if chip.some_excluded else None
+    dead = _dead(chip, 0, blocks) if chip.some_excluded else None
     # Doubled by comparisons alone: a compiler that keeps sizes open has nothing to fix but which pieces there are.
     pieces, readings = 1, light[..., 0].numel() * blocks
     while pieces < MOST_TRACED_PIECES and readings > pieces * fusing.CACHED_READINGS:
@@ -203,26 +228,26 @@ def _read(
     *,
     noise: Tensor | None,
     usual: bool,
-    room: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    hat = fusing.score_hat(chip, fused, weights, asked.lit, noise=noise, room=room)
+    hat = fusing.score_hat(chip, fused, weights, asked.lit, noise=noise)
     scores = torch.addcmul(asked.offset, hat, asked.unit)
-    if chip.some_excluded:
-        scores = scores.masked_fill(_dead(chip, hat), -torch.inf)
-    return scores, top_k(_ranked(chip, hat, asked, usual=usual), chip.k)
+    dead = _dead(chip, 0, hat.shape[-1]) if chip.some_excluded else None
+    if dead is not None:
+        scores = scores.masked_fill(dead, -torch.inf)
+    return scores, top_k(_ranked(asked, hat, dead=dead, usual=usual), chip.k)
 
 
-def _ranked(chip: Any, hat: Tensor, asked: Asked, *, usual: bool) -> Tensor:
+def _ranked(asked: Asked, hat: Tensor, *, dead: Tensor | None, usual: bool) -> Tensor:
     if asked.share is not None:
         # What is taken off of all blocks alike counts for each by its scale. Zero has one sign.
         hat = (hat - asked.lit.taken_off) * asked.share + 0.0
     if usual:
-        return hat.masked_fill(_dead(chip, hat), -torch.inf) if chip.some_excluded else hat
-    return arithmetic.rankable(hat, asked.largest, dead=_dead(chip, hat) if chip.some_excluded else None)
+        return hat if dead is None else hat.masked_fill(dead, -torch.inf)
+    return arithmetic.rankable(hat, asked.largest, dead=dead)
 
 
-def _dead(chip: Any, hat: Tensor) -> Tensor:
-    row = torch.arange(hat.shape[-1], device=hat.device) % chip.rows
+def _dead(chip: Any, first: int, blocks: int) -> Tensor:
+    row = torch.arange(first, first + blocks, device=chip.excluded.device) % chip.rows
     return arithmetic.dead_rows(chip)[row]
 
 

@@ -20,6 +20,9 @@ from prism_photonics.codec.tiling import sliced
 CACHED_READINGS = 2**18
 """Readings that a CPU works on at once: what a step takes and leaves fits into a core's second cache of 1 MiB."""
 
+CALLED_READINGS = 2**20
+"""The same where torch is called step by step: smaller pieces cost more calls than their cache saves (measured)."""
+
 
 class FusedConverter(NamedTuple):
     """Converter and decoding of a bank's blocks, which turn photocurrents into scores.
@@ -168,7 +171,7 @@ def score_hat(
         if chip.line_noise:
             gained = weights * fused.row_gain[:, None, None] if chip.some_gained else weights
             variance = variance + _currents((numbers.noise_rin * light) ** 2, gained**2)
-        std = root(variance)
+        std = variance.sqrt() if own else root(variance)
     std = None if std is None else std.view(*grid, std.shape[-1])
     y = y.view(*grid, blocks)
     if shots == 2 and torch.compiler.is_compiling():
@@ -199,7 +202,7 @@ def _codes(
         y = torch.addcmul(y, std, noise, out=y if own else None)
     y = torch.addcmul(fused.middle, y, fused.per_step, out=y if own else None)
     y = y.clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
-    return straight_through(y, torch.round(y.detach())) if has_slope(y) else y.round_()
+    return y.round_() if own or not has_slope(y) else straight_through(y, torch.round(y.detach()))
 
 
 def _currents(

@@ -16,10 +16,26 @@ from prism_photonics.codec import arithmetic
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.centring import centre_score
 from prism_photonics.export import fused as fusing
-from prism_photonics.export.topk import best_of_row
+from prism_photonics.export.topk import array_of, best_of_row
 
+_FUSED = ("per_step", "middle", "gain", "shift", "row_gain", "common")
 SQUARED_AT_ONCE = 2**16
 """Weights that are squared before their product is taken: they stay in a core's cache. Design choice."""
+
+
+class Host(NamedTuple):
+    """What is programmed, as NumPy sees it, looked up once.
+
+    Attributes:
+        buffers: Weights, centre and scale that this was made of.
+        arrays: Centre, scale, column of each channel and common weights; none where one of a selector's buffers is not
+            in the host's memory, or a derivative passes through it.
+        bank: The bank of single queries, where it is one that is served here.
+    """
+
+    buffers: tuple[Tensor, Tensor, Tensor]
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None
+    bank: "Bank | None"
 
 
 class Bank(NamedTuple):
@@ -64,7 +80,9 @@ def answer_single(
         query: Whatever was handed in for a query.
         noise: Whatever was handed in for the noise.
     """
-    bank: Bank | None = chip._host or _bank(chip)
+    if query.numel() != chip.dims:
+        return None
+    bank = host_of(chip).bank
     if bank is None or not _plain(query, bank) or (noise is not None and not _plain(noise, bank)):
         return None
     ones, dims, (shots, blocks, slices) = query.shape[:-1], query.shape[-1], bank.noise
@@ -96,30 +114,50 @@ def answer_single(
     return torch.from_numpy(scores).view(*ones, blocks), torch.from_numpy(best).view(*ones, chip.k)
 
 
-def _bank(chip: Any) -> Bank | None:
-    """The bank that is programmed, where it is one that is served here."""
-    held = chip._buffers
-    weights, banks = held["weights"], held["weights"].dim() - 3
-    blocks, slices = weights.shape[-3:-1]
-    noise = (sign.SHOTS[chip.encoding], blocks, slices)
-    fused = ("per_step", "middle", "gain", "shift", "row_gain", "common")
-    own = [held[name] for name in ("weights", *fused, "column_of_channel", "centre", "signature_scale")]
-    usual = (
-        not chip.some_excluded
-        and weights.shape[:banks].numel() == 1
-        and 0 < math.prod(noise) <= fusing.CACHED_READINGS
-        and not any(buffer.device.type != "cpu" or fusing.has_slope(buffer) for buffer in own)
-    )
-    if not usual:
-        return None
-    cut, arrays = weights.detach().view(blocks, slices, -1), [buffer.detach().numpy() for buffer in own]
-    _, per_step, middle, gain, shift, row_gain, common, column, centre, scale = arrays
-    chip._host = Bank(
-        tuple(cut[:, number].mT for number in range(slices)),
-        *(per_step, middle, gain, shift.reshape(-1), row_gain, common, column),
-        centre.reshape(centre.shape[banks:]), scale.reshape(-1), banks, noise,
-    )  # fmt: skip
+def host_of(chip: Any) -> Host:
+    """What is programmed now."""
+    held: dict[str, Tensor] = chip._buffers
+    kept: Host | None = chip._host
+    if kept is not None:
+        weights, centre, scale = kept.buffers
+        if held["weights"] is weights and held["centre"] is centre and held["signature_scale"] is scale:
+            return kept
+    names = ("weights", *_FUSED, "column_of_channel", "centre", "signature_scale")
+    seen: dict[str, np.ndarray] = {}
+    for name in names:
+        array = None if fusing.has_slope(held[name]) else array_of(held[name])
+        if array is not None:
+            seen[name] = array
+    arrays = bank = None
+    if len(seen) == len(names):
+        arrays = (seen["centre"], seen["signature_scale"], seen["column_of_channel"], seen["common"])
+        bank = _bank(chip, held["weights"], seen)
+    chip._host = Host((held["weights"], held["centre"], held["signature_scale"]), arrays, bank)
     return chip._host
+
+
+def _bank(chip: Any, weights: Tensor, seen: dict[str, np.ndarray]) -> Bank | None:
+    """The bank that is programmed, where it is one that is served here."""
+    banks, blocks, slices = weights.dim() - 3, *weights.shape[-3:-1]
+    noise = (sign.SHOTS[chip.encoding], blocks, slices)
+    one = weights.shape[:banks].numel() == 1 and 0 < math.prod(noise) <= fusing.CACHED_READINGS
+    if chip.some_excluded or not one:
+        return None
+    cut, centre = weights.detach().view(blocks, slices, -1), seen["centre"]
+    return Bank(
+        slices=tuple(cut[:, number].mT for number in range(slices)),
+        per_step=seen["per_step"],
+        middle=seen["middle"],
+        gain=seen["gain"],
+        shift=seen["shift"].reshape(-1),
+        row_gain=seen["row_gain"],
+        common=seen["common"],
+        column=seen["column_of_channel"],
+        centre=centre.reshape(centre.shape[banks:]),
+        scale=seen["signature_scale"].reshape(-1),
+        banks=banks,
+        noise=noise,
+    )
 
 
 def _plain(values: Any, bank: Bank) -> bool:

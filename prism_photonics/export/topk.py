@@ -3,6 +3,9 @@
 Eager, compiled and exported alike: nothing here rests on a float operation that a compiler may take for the identity.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -10,10 +13,8 @@ from torch import Tensor
 
 GROUPS = {64: 512, 32: 64}
 """Size of a group, and the blocks for each of the k from which on it pays (measured on a CPU)."""
-PARTITIONED_GROUPS = {64: 1024, 32: 512}
-"""The same where NumPy partitions."""
-MANY_SCORES, MANY_GROUPS = 2**16, {64: 1024, 32: 128}
-"""The same where NumPy partitions so many at once: its own share of the time is small there."""
+LEAST_GROUP = 4
+"""Size of a group from which on it pays where NumPy chooses (measured on a CPU)."""
 
 NEGATIVE_ZERO = -(2**31)
 """Bits of the float −0.0 as a whole number."""
@@ -38,35 +39,26 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
 
 
 def _by_groups(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
+    values = array_of(scores)
+    if values is not None and values.size:
+        # NumPy partitions several times faster than torch.
+        found = best_of_rows(values.reshape(-1, values.shape[-1]), k)
+        if found is not None:
+            return torch.from_numpy(found).view(*scores.shape[:-1], k)
     blocks = scores.shape[-1]
-    sizes = GROUPS
-    if array_of(scores) is not None:
-        sizes = PARTITIONED_GROUPS if scores.numel() < MANY_SCORES else MANY_GROUPS
-    group = next((size for size, least in sizes.items() if blocks >= least * k), 0)
+    group = next((size for size, least in GROUPS.items() if blocks >= least * k), 0)
     if not group:
-        return _first(scores, k)
+        return _keyed(scores, k)
     whole = blocks - blocks % group
     largest = scores[..., :whole].unflatten(-1, (-1, group)).amax(-1)
-    groups = _rising(_first(largest, k))
+    groups = torch.sort(_keyed(largest, k), dim=-1).values
     inside = torch.arange(group, device=scores.device)
     candidates = (groups[..., None] * group + inside).flatten(-2)
     if whole < blocks:
         rest = torch.arange(whole, blocks, device=scores.device)
         candidates = torch.cat([candidates, rest.expand(*candidates.shape[:-1], -1)], -1)
     # Candidates rise, so that the lower of two equal ones is the lower block.
-    return candidates.gather(-1, _first(scores.gather(-1, candidates), k))
-
-
-def _rising(index: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
-    array = array_of(index)
-    return torch.sort(index, dim=-1).values if array is None else torch.from_numpy(np.sort(array, axis=-1))
-
-
-def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
-    """The same in one pass over all scores."""
-    # NumPy partitions several times faster than torch.
-    values = array_of(scores)
-    return _keyed(scores, k) if values is None or not values.size else _partitioned(scores, k, values)
+    return candidates.gather(-1, _keyed(scores.gather(-1, candidates), k))
 
 
 def array_of(values: Tensor) -> np.ndarray | None:
@@ -81,38 +73,95 @@ def array_of(values: Tensor) -> np.ndarray | None:
         return None
 
 
-def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int, values: np.ndarray) -> Int[Tensor, "*batch k"]:
-    """The same by the k-th largest score: what is not below it are the k best, and what equals the last of them."""
-    values = values.reshape(-1, values.shape[-1])
-    if len(values) == 1:
-        best = best_of_row(values[0], k)
-        return _keyed(scores, k) if best is None else torch.from_numpy(best).view(*scores.shape[:-1], k)
-    last = np.partition(values, values.shape[-1] - k, axis=-1)[:, -k, None]
-    # Over one axis: over two, NumPy takes ten times as long.
-    rows, blocks = np.divmod(np.flatnonzero(values >= last), values.shape[-1])
-    count = np.bincount(rows, minlength=len(values))
-    if count.min() < k:  # beside NaN, a place in the order is what the keys say
-        return _keyed(scores, k)
-    if len(blocks) == k * len(values):
-        blocks = blocks.reshape(len(values), k)
-        held = np.take_along_axis(values, blocks, -1)
-    else:
-        place = np.arange(len(blocks)) - (np.cumsum(count) - count)[rows]
-        wide = np.zeros((len(values), count.max()), np.int64)
-        held = np.full(wide.shape, -np.inf, values.dtype)
-        wide[rows, place], held[rows, place] = blocks, values[rows, blocks]
-        blocks = wide
-    # Blocks rise, so that the lower of two equal ones comes first; what fills up a row comes after them.
-    order = np.argsort(-held, axis=-1, kind="stable")[:, :k]
-    return torch.from_numpy(np.take_along_axis(blocks, order, -1)).view(*scores.shape[:-1], k)
+class Best:
+    """The k best blocks of some queries whose scores come piece by piece, so that none has to be kept."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._last: Any = -np.inf
+        self._blocks = 0
+        self._left: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def see(self, scores: Float[np.ndarray, "queries blocks"]) -> None:
+        """Keep of the next blocks those that may be among the best."""
+        blocks = scores.shape[-1]
+        self._last = np.maximum(self._last, _reached(scores, self._k))
+        # Over one axis: over two, NumPy takes ten times as long.
+        flat = np.flatnonzero(scores >= self._last)
+        query = flat // blocks
+        self._left.append((query, flat + (self._blocks - query * blocks), scores.reshape(-1)[flat]))
+        self._blocks += blocks
+
+    def blocks(self) -> Int[np.ndarray, "queries k"] | None:
+        """The k best of all, ties by ``export.schema.TIE_RULE``; None beside NaN."""
+        if np.isnan(self._last).any():
+            return None
+        query, block, held = self._left[0] if len(self._left) == 1 else self._together()
+        if not (queries := len(self._last)):
+            return np.zeros((0, self._k), np.int64)
+        count = np.bincount(query, minlength=queries)
+        widest = count.max()
+        # The place of each in a row of its query; what fills up the shorter ones comes after all others.
+        into = np.arange(len(query)) + np.repeat(np.arange(queries) * widest - (np.cumsum(count) - count), count)
+        if held.dtype != np.float32:
+            wide, blocks = np.full((queries, widest), np.inf, held.dtype), np.zeros((queries, widest), np.int64)
+            wide.reshape(-1)[into], blocks.reshape(-1)[into] = -held, block
+            # Blocks rise, so that the lower of two equal ones comes first.
+            return np.take_along_axis(blocks, np.argsort(wide, axis=-1, kind="stable")[:, : self._k], -1)
+        # As `_keyed`, but the smallest first: 0.0 less zero has one sign.
+        bits = (0.0 - held).view(np.int32)
+        keys = np.full((queries, widest), np.iinfo(np.int64).max)
+        keys.reshape(-1)[into] = ((bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32) + block
+        keys.sort(axis=-1)
+        return keys[:, : self._k] & 0xFFFFFFFF
+
+    def _together(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        query, block, held = (np.concatenate(parts) for parts in zip(*self._left, strict=True))
+        may = held >= self._last[query, 0]
+        order = np.argsort(query[may], kind="stable")
+        return query[may][order], block[may][order], held[may][order]
+
+
+def best_of_rows(scores: Float[np.ndarray, "queries blocks"], k: int) -> Int[np.ndarray, "queries k"] | None:
+    """`top_k` in NumPy's memory; None beside NaN, where a place in the order is what the keys say."""
+    if len(scores) == 1:
+        best = best_of_row(scores[0], k)
+        return None if best is None else best[None]
+    best = Best(k)
+    best.see(scores)
+    return best.blocks()
 
 
 def best_of_row(scores: Float[np.ndarray, " blocks"], k: int) -> Int[np.ndarray, " k"] | None:
     """`top_k` of one query in NumPy's memory; None beside NaN."""
-    at = len(scores) - k
+    last = _reached(scores[None], k)[0, 0]
     # Blocks rise, so that the lower of two equal ones comes first.
-    blocks = (scores >= np.partition(scores, at)[at]).nonzero()[0]
-    return None if len(blocks) < k else blocks[(-scores[blocks]).argsort(kind="stable")[:k]]
+    blocks = (scores >= last).nonzero()[0]
+    return None if np.isnan(last) else blocks[(-scores[blocks]).argsort(kind="stable")[:k]]
+
+
+def _reached(scores: Float[np.ndarray, "queries blocks"], k: int) -> Float[np.ndarray, "queries 1"]:
+    """A number that at least k scores of a query reach, and few more: the k-th largest of its groups' maxima.
+
+    NaN where one of the scores is NaN, minus infinity where there are fewer than k.
+    """
+    blocks = scores.shape[-1]
+    # Of few large groups all maxima are large, many small ones take long to partition: between both, near the root.
+    size = min(math.isqrt(2 * blocks // k), math.isqrt(blocks))
+    if size < LEAST_GROUP:
+        largest = scores
+    else:
+        groups = blocks // size
+        # Blocks that lie side by side are in different groups: what is alike seldom shares one.
+        largest = scores[:, : size * groups].reshape(-1, size, groups).max(1)
+        if rest := blocks - size * groups:
+            np.maximum(largest[:, :rest], scores[:, -rest:], out=largest[:, :rest])
+    if largest.shape[-1] < k:
+        return np.where(np.isnan(largest).any(-1), np.nan, -np.inf)[:, None]
+    at = largest.shape[-1] - k
+    # One place only: for two NumPy does not take the processor's wide registers. NaN is behind all numbers.
+    ordered = np.partition(largest, at, axis=-1)[:, at:]
+    return np.where(np.isnan(ordered).any(-1), np.nan, ordered[:, 0])[:, None]
 
 
 def _keyed(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:

@@ -76,10 +76,30 @@ class PhotonicSelector(ChipBuffers):
         return self._normal(shape, generator)
 
     def draw_noise(
-        self, query: Float[Tensor, "*batch dims"], generator: torch.Generator | None = None
+        self,
+        query: Float[Tensor, "*batch dims"],
+        generator: torch.Generator | None = None,
+        *,
+        out: Float[Tensor, "shots *batch blocks slices"] | None = None,
     ) -> Float[Tensor, "shots *batch blocks slices"]:
-        """Standard normal numbers for the read noise of these queries."""
-        return self._normal(arithmetic.noise_shape(query, self.weights, self.encoding), generator)
+        """Standard normal numbers for the read noise of these queries.
+
+        Args:
+            query: The queries; their values do not matter.
+            generator: Source of the numbers; by default torch's own.
+            out: Where the same numbers are to lie, such as those of the query before: many numbers take less time in
+                memory that is there.
+
+        Raises:
+            InputError: ``out`` is of another shape or dtype.
+        """
+        shape = arithmetic.noise_shape(query, self.weights, self.encoding)
+        if out is None:
+            return self._normal(shape, generator)
+        _require_shape("out", out, want=shape)
+        if out.dtype != self.weight_bias.dtype:  # another precision draws other numbers
+            raise InputError(f"out: got {out.dtype}, want {self.weight_bias.dtype}, as the selector; make it anew")
+        return out.normal_(generator=generator)
 
     def program(
         self,

@@ -97,6 +97,7 @@ def test_one_code_serves_every_layer_of_equal_sizes(ahead, bundle):
     answers_alike(ahead, ahead.selector, query, noise)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:FutureWarning")  # torch, at its first forward derivative
 def test_what_it_was_not_compiled_for_is_refused(ahead):
     query = drawn(BANKS, 4, DIMS)
     noise = ahead.selector.draw_noise(query)
@@ -112,8 +113,26 @@ def test_what_it_was_not_compiled_for_is_refused(ahead):
             ahead(bad, noise)
     with pytest.raises(InputError, match="got a tensor of vmap, grad or jvp"):
         torch.func.vmap(lambda one: ahead(one, noise)[0])(query.expand(3, *query.shape))
+    with torch.autograd.forward_ad.dual_level():
+        for name, given in (("query", (_dual(query), noise)), ("noise", (query, _dual(noise)))):
+            with pytest.raises(InputError, match=f"{name}: got a tensor with a tangent, want none; call the selector"):
+                ahead(*given)
+        answers_alike(ahead, ahead.selector, query, noise)
     with pytest.raises(InputError, match="query: got a tensor that asks for its gradient"):
         ahead(query.requires_grad_(), noise)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:FutureWarning")
+def test_a_programmed_tangent_is_refused(ahead, bundle):
+    other = PhotonicSelector.from_bundle(bundle, K)
+    with torch.autograd.forward_ad.dual_level():
+        other.program(_dual(drawn(BANKS, BLOCKS, DIMS)), bank_axes=1)
+        with pytest.raises(InputError, match=r"PhotonicSelector\..*: got a tensor with a tangent, want none"):
+            ahead.over(other)
+
+
+def _dual(values):
+    return torch.autograd.forward_ad.make_dual(values, torch.ones_like(values))
 
 
 @pytest.mark.parametrize(
