@@ -13,6 +13,7 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.crossings import with_crossings
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
+from prism_photonics.calibration.error_bars import widened
 from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, BusFit, fit_buses, refit_buses, try_again
 from prism_photonics.calibration.laser_turns import evened, misses_settled
 from prism_photonics.calibration.leftover import Leftover, leftover
@@ -140,7 +141,7 @@ def fit_survey(
         fit = fit if readings.reflecting is None else only_where_asked_for(readings, fit)
         fit, _, apart = contained(readings, fit)
         fit, readings, apart = with_crossings(readings, fit, apart, spec=spec, node_pm=_node_pm(given), rng=rng)
-        return RowFit.of(fit, readings, rows=rows, apart=apart), still
+        return RowFit.of(widened(readings, fit, apart), readings, rows=rows, apart=apart), still
     fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
     sure = applied
     if applied.reflecting is not None:
@@ -160,6 +161,7 @@ def fit_survey(
         sure = weighed(applied, fit.flat, apart)
     sure = sure if applied.reflecting is None else counted_beside(sure, fit.flat, apart)
     more = drift_std(sure, fit.flat, terms=terms, drift=drift, spec=spec)
+    fit = widened(applied, fit, apart)
     return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), applied, rows=rows, apart=apart), drift
 
 

@@ -2,7 +2,7 @@
 
 Rings scatter back and split, row ends reflect, group index and couplers disperse, tuning bends beyond second order, and
 resonances flicker. Two effects more are here so that a calibration meets something that no fit knows; they are named
-nowhere else:
+nowhere else, though a fit's error bars allow for a field that reaches further than it fits (`calibration.error_bars`):
 
 - a ring is heated by the light that it takes from the bus, which tilts its resonance towards the red;
 - the electrodes' stray field reaches the ring after the next.
