@@ -159,12 +159,14 @@ def only_where_asked_for(survey: BusSurvey, found: BusFit) -> BusFit:
         found: The fit of buses that reflect.
     """
     stop = columns(survey.rings.t1.shape[1])["drop_ratio"].stop
-    flat, _ = descend(replace(survey, reflecting=None), found.flat[:, :stop], steps=STEPS, rtol=RTOL)
-    plain = at_optimum(replace(survey, reflecting=None), flat)
-    kept = np.flatnonzero(~asked_for(plain, found, survey))
+    bare = replace(survey, reflecting=None)
+    flat, _ = descend(bare, found.flat[:, :stop], steps=STEPS, rtol=RTOL)
+    kept = np.flatnonzero(~asked_for(at_optimum(bare, flat, errors=False), found, survey))
     if not kept.size:
         return found
-    return mended(found, kept, padded(_taken(plain, kept), survey.take(kept)), np.arange(kept.size))
+    # The plain row's error bars only where its fit is kept.
+    plain = at_optimum(bare.take(kept), flat[kept])
+    return mended(found, kept, padded(plain, survey.take(kept)), np.arange(kept.size))
 
 
 def _taken(fit: BusFit, some: Int[ndarray, " some"]) -> BusFit:
