@@ -179,9 +179,11 @@ def test_what_the_selector_refuses_is_refused_in_its_words_and_before_compiling(
         compile_ahead(selector, drawn(DIMS).numpy())
 
 
-def test_a_machine_without_a_compiler_is_told_so_in_one_line(bundle, untyped, monkeypatch):
+def test_a_machine_without_a_compiler_is_told_so_in_one_line(bundle, untyped):
     selector = PhotonicSelector.from_bundle(bundle, K)
     selector.program(drawn(BLOCKS, DIMS))
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
-    with pytest.raises(InputError, match=r"compile_ahead: got no C\+\+ compiler, want one; install g\+\+"):
+    # Torch's own way: an attribute that is set and set back may be gone for the tests that come after.
+    none = torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")})
+    with none, pytest.raises(InputError, match=r"compile_ahead: got no C\+\+ compiler, want one; install g\+\+"):
         compile_ahead(selector, drawn(DIMS))
+    assert torch._inductor.config.cpp.cxx != (None, "no-such-compiler")

@@ -54,6 +54,7 @@ def told(small):
         "row_solver_vs_sax_max_error": 1.5e-12,
         "layout_vs_design_max_error": 2.5e-13,
         "feed": [],
+        "die": "virtual:0",
         "accuracy_bits": validation.accuracy_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall_vs_ideal": by_scorer | shares,

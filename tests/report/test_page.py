@@ -37,6 +37,14 @@ def test_every_scorer_and_head_has_its_line(page):
     assert page.count('src="data:image/') == page.count("src=") == 5
 
 
+def test_of_a_full_die_its_own_accuracy_comes_first_and_that_of_the_model_class_second(told, picture, page, tmp_path):
+    assert "of a die of the fit's own model class" in page
+    full = told.summary | {"die": "virtual:0,full", "accuracy_bits": 11.71, "accuracy_bits_of_model_class": 12.29}
+    write_report(tmp_path / "report.html", picture=picture, **vars(told) | {"summary": full})
+    found = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert found.index("11.7 bits</b>") < found.index("of a full die") < found.index("12.3 bits</span>")
+
+
 def test_the_same_numbers_give_the_same_page(told, picture, page, tmp_path):
     write_report(tmp_path / "report.html", picture=picture, **vars(told))
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
@@ -52,8 +60,8 @@ def test_drawing_leaves_matplotlib_as_it_was(small, tmp_path):
 def test_a_missing_number_is_an_error_and_never_an_empty_cell(told, picture, tmp_path):
     import jinja2
 
-    lacking = {**vars(told), "summary": {k: v for k, v in told.summary.items() if k != "seed"}}
-    with pytest.raises(jinja2.UndefinedError, match="seed"):
+    lacking = {**vars(told), "summary": {k: v for k, v in told.summary.items() if k != "spec_hash"}}
+    with pytest.raises(jinja2.UndefinedError, match="spec_hash"):
         write_report(tmp_path / "report.html", picture=picture, **lacking)
     assert not (tmp_path / "report.html").exists()
 
