@@ -200,7 +200,6 @@ def full_pulls() -> str:
         "with the wrong one: the one coupler too weak by what the other is too strong, which leaves currents, and so "
         f"weights, as they are. Without those rings the rms of both couplers is {apart['full']}, of plain dies "
         f"{apart['model']}: error bars count the other root (`calibration.error_bars`), which these rings have not. "
-        "Losses of a bus are off together, along with the ratio of its two photodiodes, which makes their tail. "
         "Pulls of crosstalk spread more evenly than Gaussian ones, their middle is wide where their mean square is "
         "right: it is off by what the fit leaves out, not by noise."
     )

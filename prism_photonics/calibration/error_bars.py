@@ -1,6 +1,7 @@
 """Error bars of a fit where straight misfits and a complete model are not enough.
 
-A fit's covariance takes misfits for straight in the unknowns, and the model for complete. Two things are not so:
+A fit's covariance takes misfits for straight in the unknowns, the model for complete, and the minimum for reached.
+Three things are not so:
 
 **The imbalance of a ring's couplers.** On resonance the through port's amplitude goes with t₁ − t₂·a, and readings see
 its square: they tell the sum of both couplings and hardly their difference, whose sign may be either. Loss follows the
@@ -14,6 +15,10 @@ first term left out tells how far off it may be: a share of the voltage of the r
 either sign for each pair. It is not fitted. How large it is the readings of the whole chip tell, as the component of
 their misfit's variance that lies along it; the rest stays white. An unknown's variance gains what a share so large
 would move it by (a consider covariance). Where readings show none, nothing is added.
+
+**How far a fit of buses that reflect is from its minimum.** Its descents end after so many steps, and flat valleys are
+then not walked to their end: all losses of a bus against the ratio of its two photodiodes. What the next Newton step
+would move an unknown by is part of its error. Fits of the plain row end at theirs.
 
 Sources: quartic along a valley and its acceleration: M. K. Transtrum and J. P. Sethna, arXiv 1201.5885; bias of
 nonlinear least squares: M. J. Box, Journal of the Royal Statistical Society B 33, 171 (1971); variance components by
@@ -91,13 +96,14 @@ def _times_wider(survey: BusSurvey, flat: OfUnknowns) -> OfUnknowns:
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
         return _of_portion(survey.take(some), flat[some])
 
-    straight, white, bent, far, squares = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
-    even, share2 = _components(*squares.sum(0))
-    found = straight + bent + (even - 1.0) * white + share2 * far
+    straight, white, more, far, squares = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
+    names = ("misfit", "along", "of_white", "of_both", "of_far")
+    even, share2 = _components(**dict(zip(names, squares.sum(0).tolist(), strict=True)))
+    found = straight + more + (even - 1.0) * white + share2 * far
     return np.maximum(found / straight, LEAST)
 
 
-def _components(misfit: float, along: float, of_white: float, of_both: float, of_far: float) -> tuple[float, float]:
+def _components(*, misfit: float, along: float, of_white: float, of_both: float, of_far: float) -> tuple[float, float]:
     """Share of the white variance that stays white, and the square of the far share; neither is negative.
 
     Args:
@@ -120,7 +126,7 @@ def _components(misfit: float, along: float, of_white: float, of_both: float, of
 
 
 def _of_portion(survey: BusSurvey, flat: OfUnknowns) -> tuple[Float[ndarray, "buses ..."], ...]:
-    """Variances of straight misfits, their part by white noise, what bends them, by a far share of one; and squares."""
+    """Variances of straight misfits, their part by white noise, what is added, by a far share of one; and squares."""
     count, rings = survey.rings.t1.shape
     slopes, weight = reading_slopes(survey, flat), 1.0 / survey.noise_A
     by = (slopes.by_unknown * weight[:, None]).reshape(*flat.shape, -1)
@@ -149,7 +155,25 @@ def _of_portion(survey: BusSurvey, flat: OfUnknowns) -> tuple[Float[ndarray, "bu
         ],
         axis=1,
     )
-    return straight, white, _bent(survey, flat, here, by=by, covariance=covariance), (moved**2).sum(2), squares
+    more = _bent(survey, flat, here, by=by, covariance=covariance)
+    if survey.reflecting is not None:
+        more += _to_the_minimum(survey, flat, here, by=by, covariance=covariance) ** 2
+    return straight, white, more, (moved**2).sum(2), squares
+
+
+def _to_the_minimum(
+    survey: BusSurvey,
+    flat: OfUnknowns,
+    here: Float[ndarray, "buses readings"],
+    *,
+    by: Float[ndarray, "buses unknowns readings"],
+    covariance: Float[ndarray, "buses unknowns unknowns"],
+) -> OfUnknowns:
+    """What the next Newton step would move the unknowns by."""
+    # Priors are misfits too.
+    prior = prior_weight(survey.rings.t1.shape[1], unknowns=flat.shape[1])
+    slope = (by @ here[..., None])[..., 0] + prior**2 * flat
+    return -(covariance @ slope[..., None])[..., 0]
 
 
 def _bent(

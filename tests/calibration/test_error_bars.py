@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibration import error_bars
-from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.descent import descend, normal
 from prism_photonics.calibration.error_bars import widened
 from prism_photonics.calibration.fit import at_optimum
-from prism_photonics.calibration.reading_model import readings_A
-from prism_photonics.calibration.survey_fit import bus_surveys
+from prism_photonics.calibration.reading_model import reading_slopes, readings_A
+from prism_photonics.calibration.reflecting import beyond_columns
+from prism_photonics.calibration.reflecting_fit import reflecting_survey
+from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
 from prism_photonics.calibration.unknowns import columns
 
 RINGS, SETTINGS, BUSES = 3, 12, 300
@@ -96,6 +98,35 @@ def test_where_no_such_voltage_acts_error_bars_of_crosstalk_stay(unread, hidden)
     assert abs(rms(found, hidden, "crosstalk") - 1.0) < WITHIN
 
 
+def test_a_fit_that_ends_before_its_minimum_has_error_bars_that_know_how_far_that_is(unread, small, monkeypatch):
+    few = 20
+    two = reflecting_survey(unread.take(np.arange(2)), small, node_pm=AT_THE_LINE)
+    volts = unread.volts[:few]
+    survey = two.take(np.zeros(few, dtype=int)).moved(volts, np.zeros_like(volts)).with_noise(unread.noise_A[:few])
+    # Readings without noise of buses as designed: that is their minimum, and misfits are straight a little off it.
+    ended = np.zeros((few, beyond_columns(RINGS)["end_im"].stop))
+    survey = replace(survey, current_A=readings_A(survey, ended))
+    by = (reading_slopes(survey, ended).by_unknown / survey.noise_A[:, None]).reshape(*ended.shape, -1)
+    covariance = np.linalg.inv(normal(by, RINGS))
+    spread, along = np.linalg.eigh(covariance)
+    off = 5e-3 * np.sqrt(spread[:, -1:]) * along[..., -1]
+    early = ended + off
+    slopes = reading_slopes(survey, early)
+    here = ((slopes.current_A - survey.current_A) / survey.noise_A).reshape(few, -1)
+    by = (slopes.by_unknown / survey.noise_A[:, None]).reshape(*ended.shape, -1)
+    back = error_bars._to_the_minimum(survey, early, here, by=by, covariance=np.linalg.inv(normal(by, RINGS)))
+    missed = np.linalg.norm(back + off, axis=1) / np.linalg.norm(off, axis=1)
+    # The matrix takes phases that readings do not tell for uniform: along them steps are short.
+    assert (missed < 0.3).all()
+    assert missed.min() < 0.05
+    straight = at_optimum(survey, early)
+    told = widened(survey, straight, NONE_APART[:few]).std
+    monkeypatch.setattr(error_bars, "_to_the_minimum", lambda *_, **__: 0.0)
+    without = widened(survey, straight, NONE_APART[:few]).std
+    assert (told >= without).all()
+    assert (told > without).any(1).all()
+
+
 def test_a_bus_of_which_a_line_is_set_apart_keeps_its_error_bars(unread, hidden):
     survey = read(unread, hidden)
     straight, apart = fitted(survey, hidden), NONE_APART.copy()
@@ -109,10 +140,14 @@ def test_parts_of_a_variance_are_told_by_their_moments_and_none_is_negative():
     # Noise twice as large as it was taken for, and a share of 3; what each adds to the two squares by itself.
     of_white, of_both, of_far = 100.0, 40.0, 90.0
     misfit, along = 2.0 * of_white + 9.0 * of_both, 2.0 * of_both + 9.0 * of_far
-    even, share2 = error_bars._components(misfit, along, of_white, of_both, of_far)
+
+    def told(misfit, along):
+        return error_bars._components(misfit=misfit, along=along, of_white=of_white, of_both=of_both, of_far=of_far)
+
+    even, share2 = told(misfit, along)
     assert share2 == pytest.approx(9.0)
     # Of the variance as white noise alone would have it.
     assert even == pytest.approx(2.0 / (misfit / of_white))
-    assert error_bars._components(100.0, 10.0, of_white, of_both, of_far) == (1.0, 0.0)
-    assert error_bars._components(0.0, 0.0, of_white, of_both, of_far) == (1.0, 0.0)
-    assert error_bars._components(40.0, 200.0, of_white, of_both, of_far) == (0.0, pytest.approx(200.0 / 90.0))
+    assert told(100.0, 10.0) == (1.0, 0.0)
+    assert told(0.0, 0.0) == (1.0, 0.0)
+    assert told(40.0, 200.0) == (0.0, pytest.approx(200.0 / 90.0))
