@@ -22,7 +22,7 @@ from prism_photonics.calibration.crossing_orders import SHARES, searched_orders,
 from prism_photonics.calibration.descent import descend, misfits
 from prism_photonics.calibration.fit import BusFit, mended
 from prism_photonics.calibration.polarized import PolarizedLight, tm_columns
-from prism_photonics.calibration.reflecting import beyond_columns, without_beyond
+from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import counted, padded, reflecting_survey
 from prism_photonics.calibration.spoiled_lines import (
     FALLS_TO,
@@ -88,7 +88,13 @@ def with_crossings(
     found, explained, left = crossings_fitted(
         polarized_survey(full, spec, node_pm=node_pm), bent, apart, rng.spawn(1)[0]
     )
-    return (fit, readings, apart) if explained.polarized is None else (found, explained, left)
+    if explained.polarized is None:
+        return fit, readings, apart
+    if readings.reflecting is None:
+        # Other buses stay the plain rows that they were fitted as, and are read as: dispersion is no part of those.
+        plain = np.flatnonzero(~explained.polarized.conversion_std_rad.any(1))
+        found = mended(found, plain, _without_tm(padded(fit, full), explained), plain)
+    return found, explained, left
 
 
 def _by_the_other_engine(survey: BusSurvey, plain: BusFit, apart: Bool[ndarray, "buses lines"]) -> BusFit:
@@ -104,7 +110,7 @@ def _by_the_other_engine(survey: BusSurvey, plain: BusFit, apart: Bool[ndarray, 
     flat, _ = descend(counted_beside(sure, flat, apart), flat, steps=STEPS, rtol=RTOL, free=own)
     found = fit_told(survey, weighed(survey, flat, apart), flat, apart=apart, sizes=np.ones(flat.shape[1]))
     std = np.where(np.arange(flat.shape[1]) < own.size, found.std, 0.0)
-    return replace(found, std=std, model=without_beyond(found.model))
+    return replace(found, std=std)
 
 
 def polarized_survey(survey: BusSurvey, spec: ChipSpec, *, node_pm: Float[ndarray, " nodes"]) -> BusSurvey:

@@ -92,6 +92,20 @@ def test_rings_of_rows_that_ask_for_no_tm_convert_nothing_and_are_known_as_befor
     assert fitted.std.offset[OTHER] == pytest.approx(without.std.offset[OTHER], rel=0.1)
 
 
+def test_rows_beside_a_crossing_of_a_chip_that_was_fitted_plain_stay_as_they_were(read, spec, monkeypatch):
+    monkeypatch.setattr(survey_fit, "fuller", lambda *_, **__: None)
+    found = from_survey(read, spec, key=jax.random.key(2))
+    monkeypatch.setattr(survey_fit, "with_crossings", lambda readings, fit, apart, **_: (fit, readings, apart))
+    plain = from_survey(read, spec, key=jax.random.key(2))
+    assert found.rows.beyond is not None
+    assert plain.rows.beyond is None
+    # The row beside it stays the plain row that it was, in its numbers and in what they leave.
+    np.testing.assert_array_equal(found.left.chi2[OTHER], plain.left.chi2[OTHER])
+    for name in ("slope_pm_V", "offset_pm"):
+        np.testing.assert_array_equal(getattr(found.rows.rings, name)[OTHER], getattr(plain.rows.rings, name)[OTHER])
+    assert found.chi2[CROSSING[0]].max() < 0.1 * plain.chi2[CROSSING[0]].max()
+
+
 def test_programs_through_the_crossing_are_the_dies(fitted, die):
     low, high = common_range(fitted)
     wanted = np.random.default_rng(7).uniform(low, high, (6, ROWS, RINGS))
