@@ -242,7 +242,7 @@ def selector_called(lines: list[dict]) -> str:
     note = (
         f"\n\nThe call again, step by step in µs (`python benchmarks/selector_floor.py called`, {first['date']}, load "
         f"{min(line['load'] for line in lines):.0f} to {max(line['load'] for line in lines):.0f}), with numbers that "
-        "change from call to call: among the same ones a choice takes a third, for the processor learns them. Of "
+        "change from call to call, as the processor learns the same ones. Of "
         f"{last['queries']} queries the choice by the tie rule takes "
         f"{', '.join(choice)} of `torch.topk`. "
         f"Python and the libraries take {many[0][least]:.0f} µs of such a call whatever is asked, which for "
