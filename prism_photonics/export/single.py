@@ -19,6 +19,7 @@ from prism_photonics.export import fused as fusing
 from prism_photonics.export.topk import array_of, best_of_row
 
 _FUSED = ("per_step", "middle", "gain", "shift", "row_gain", "common")
+_NAMES = ("weights", *_FUSED, "column_of_channel", "centre", "signature_scale")
 SQUARED_AT_ONCE = 2**16
 """Weights that are squared before their product is taken: they stay in a core's cache. Design choice."""
 
@@ -27,13 +28,13 @@ class Host(NamedTuple):
     """What is programmed, as NumPy sees it, looked up once.
 
     Attributes:
-        buffers: Weights, centre and scale that this was made of.
+        buffers: The selector's buffers that this was made of, `_NAMES`, each with whether a derivative passes through.
         arrays: Centre, scale, column of each channel and common weights; none where one of a selector's buffers is not
             in the host's memory, or a derivative passes through it.
         bank: The bank of single queries, where it is one that is served here.
     """
 
-    buffers: tuple[Tensor, Tensor, Tensor]
+    buffers: tuple[tuple[Tensor, bool], ...]
     arrays: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None
     bank: "Bank | None"
 
@@ -118,21 +119,21 @@ def host_of(chip: Any) -> Host:
     """What is programmed now."""
     held: dict[str, Tensor] = chip._buffers
     kept: Host | None = chip._host
-    if kept is not None:
-        weights, centre, scale = kept.buffers
-        if held["weights"] is weights and held["centre"] is centre and held["signature_scale"] is scale:
-            return kept
-    names = ("weights", *_FUSED, "column_of_channel", "centre", "signature_scale")
+    if kept is not None and all(
+        held[name] is buffer and buffer.requires_grad is sloped
+        for name, (buffer, sloped) in zip(_NAMES, kept.buffers, strict=True)
+    ):
+        return kept
     seen: dict[str, np.ndarray] = {}
-    for name in names:
+    for name in _NAMES:
         array = None if fusing.has_slope(held[name]) else array_of(held[name])
         if array is not None:
             seen[name] = array
     arrays = bank = None
-    if len(seen) == len(names):
+    if len(seen) == len(_NAMES):
         arrays = (seen["centre"], seen["signature_scale"], seen["column_of_channel"], seen["common"])
         bank = _bank(chip, held["weights"], seen)
-    chip._host = Host((held["weights"], held["centre"], held["signature_scale"]), arrays, bank)
+    chip._host = Host(tuple((held[name], held[name].requires_grad) for name in _NAMES), arrays, bank)
     return chip._host
 
 

@@ -91,7 +91,7 @@ class PhotonicSelector(ChipBuffers):
                 memory that is there.
 
         Raises:
-            InputError: ``out`` is of another shape or dtype.
+            InputError: ``out`` is of another shape or dtype, or elsewhere in memory than the selector's numbers.
         """
         shape = arithmetic.noise_shape(query, self.weights, self.encoding)
         if out is None:
@@ -99,6 +99,12 @@ class PhotonicSelector(ChipBuffers):
         _require_shape("out", out, want=shape)
         if out.dtype != self.weight_bias.dtype:  # another precision draws other numbers
             raise InputError(f"out: got {out.dtype}, want {self.weight_bias.dtype}, as the selector; make it anew")
+        # Numbers that lie apart are drawn in another order, and those that share memory or a gradient not at all.
+        if not out.is_contiguous() or out.device != self.weight_bias.device or out.requires_grad:
+            raise InputError(
+                f"out: got memory in parts, elsewhere than on {self.weight_bias.device}, or with a gradient, want none "
+                "of these; make it by torch.empty"
+            )
         return out.normal_(generator=generator)
 
     def program(

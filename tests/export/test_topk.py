@@ -1,5 +1,7 @@
 """The best blocks are those of a stable sort, whichever road finds them, whole or piece by piece."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -96,6 +98,42 @@ def test_noise_into_other_memory_is_refused(selector):
         selector.draw_noise(query, out=room[..., 1:, :])
     with pytest.raises(InputError, match=r"out: got torch\.float64, want torch\.float32"):
         selector.draw_noise(query, out=room.double())
+
+
+@pytest.mark.parametrize("name", ["gain", "common", "shift", "row_gain", "per_step", "middle"])
+@pytest.mark.parametrize("queries", [(12,), (2, 3, 12)])
+def test_every_buffer_that_is_replaced_for_a_call_is_read_in_that_call_alone(selector, name, queries):
+    query = torch.randn(queries, generator=torch.Generator().manual_seed(2))
+    selector = copy.deepcopy(selector)
+    if len(queries) == 1:  # one query of one bank takes a road of its own
+        selector.program(torch.randn(40, 12, generator=torch.Generator().manual_seed(3)))
+    before, _ = selector(query)
+    other = copy.deepcopy(selector)
+    state = {name: 1.5 * selector.get_buffer(name) + 0.25}
+    other.get_buffer(name).copy_(state[name])
+    wanted, _ = other(query)
+    moved, _ = torch.func.functional_call(selector, state, (query,))
+    assert torch.equal(moved, wanted)
+    again, _ = selector(query)
+    assert torch.equal(again, before)
+
+
+def test_a_derivative_that_a_buffer_is_given_after_a_call_is_not_lost(selector):
+    query = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(2))
+    selector(query)
+    other = copy.deepcopy(selector)
+    other(query)
+    other.centre.requires_grad_()
+    scores, _ = other(query)
+    assert scores.requires_grad
+
+
+def test_noise_is_drawn_into_memory_in_one_piece(selector):
+    query = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(2))
+    room = selector.draw_noise(query)
+    apart = torch.empty(*room.shape[:-1], 2 * room.shape[-1])[..., ::2]
+    with pytest.raises(InputError, match="memory in parts"):
+        selector.draw_noise(query, out=apart)
 
 
 def test_what_is_kept_of_buffers_follows_one_that_is_replaced(selector):
