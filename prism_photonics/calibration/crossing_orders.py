@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
 from prism_photonics.calibration.descent import descend, misfits
+from prism_photonics.calibration.own_line import OWN
 from prism_photonics.calibration.polarized import tm_columns
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import counted
@@ -34,7 +35,6 @@ ALONE, BLURS, MOVES_FIRST, MOVES = 3e-2, (3e-2, 1e-2, 3e-3, 1e-3), 3, 6
 STEPS_ALONE, RTOL_ALONE = 12, 1e-2
 # Rounds in which the whole bus's misfit is counted as noise; steps of each.
 ROUNDS, STEPS, RTOL = 6, 20, 1e-3
-OWN = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "cubic", "ccw_re", "ccw_im", "cw_re", "cw_im")
 
 
 def searched_orders(

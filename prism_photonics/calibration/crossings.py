@@ -51,6 +51,8 @@ BLUR, FIRST_STEPS, LAST_STEPS, GO_ON, FEW = 3e-3, 8, 40, 0.17, 4
 FIRST_RTOL, RTOL, DAMPING = 1e-2, 1e-3, 1e-2
 # How often the surroundings are drawn anew where such a line still stands out.
 TRIES = 2
+# Buses of a chip that no search explains, after which orders are no longer searched: it is then not TM that is wrong.
+MOST_MISSED = 3
 # Rounds in which the whole bus's misfit is counted as noise; steps of each.
 BLURS, ROUNDS, STEPS = (1e-2, 3e-3), 4, 15
 OWN = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "cubic")
@@ -148,7 +150,7 @@ def crossings_fitted(
     # Of a chip of few buses those with such lines are among the best quarter, too.
     alike = fit.chi2[~apart.any(1)]
     well = OUTLYING * max(STANDS_OUT, OUTLYING * float(np.quantile(alike, 0.25)) if alike.size else 0.0)
-    shares = SHARES
+    shares, missed = SHARES, 0
     for bus in np.flatnonzero(apart.any(1)):
         if np.mean(chi2[bus, ~apart[bus]]) > REST:
             continue
@@ -164,7 +166,7 @@ def crossings_fitted(
             tried.append((float(_chi2_of_lines(one, flat)[0, lines].max()), flat))
             if tried[-1][0] < well:
                 break
-        if tried[-1][0] >= well:
+        if tried[-1][0] >= well and missed < MOST_MISSED:
             flat = searched_orders(one, start, int(lines[chi2[bus, lines].argmax()]), shares=shares)
             tried.append((float(_chi2_of_lines(one, flat)[0, lines].max()), flat))
             shares = (share_of(one, flat),) if tried[-1][0] < well else shares
@@ -177,6 +179,8 @@ def crossings_fitted(
         others = [float(np.mean(part[~apart[bus]])) for part in (chi2[bus], _chi2_of_lines(one, flat)[0])]
         if asked and (left < apart[bus]).any() and others[1] < max(STANDS_OUT, OUTLYING * others[0]):
             found[bus] = told, left
+        else:
+            missed += 1
     if not found:
         return fit, bare, apart
     with_tm = np.isin(np.arange(survey.count), list(found))

@@ -12,9 +12,10 @@ of the straight ones.
 
 **What the model leaves out of the electrodes' field.** It goes to the next ring. Of an expansion that was cut off, the
 first term left out tells how far off it may be: a share of the voltage of the ring after the next, of unknown size and
-either sign for each pair. It is not fitted. How large it is the readings of the whole chip tell, as the component of
-their misfit's variance that lies along it; the rest stays white. An unknown's variance gains what a share so large
-would move it by (a consider covariance). Where readings show none, nothing is added.
+either sign for each pair. It is not fitted. How large it is the readings of all buses of a kind tell (plain rows, or
+those that reflect), as the component of their misfit's variance that lies along it; the rest stays white. An unknown's
+variance gains what a share so large would move it by (a consider covariance). Where readings show none, nothing is
+added.
 
 **How far a fit of buses that reflect is from its minimum.** Its descents end after so many steps, and flat valleys are
 then not walked to their end: all losses of a bus against the ratio of its two photodiodes. What the next Newton step

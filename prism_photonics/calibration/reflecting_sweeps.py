@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
-from prism_photonics.circuit.reflecting import echoed, joined, sent_back
+from prism_photonics.circuit.reflecting import echoed, joined, passed, sent_back
 from prism_photonics.lightpath.ring.backscatter import Splitting, splitting_slopes
 from prism_photonics.lightpath.ring.model import reciprocal
 
@@ -305,11 +305,11 @@ def from_near_ends(
         split: The rings' backscatter.
         drop_ratio: Responsivity of the drop photodiode over the through one.
     """
-    (p, q), of, passed = along, ends.mirrored, ends.passed
-    exits, drop_exit = solved.through.conj(), -drop_ratio * solved.drop.conj() * passed[2]
+    (p, q), of, let_out = along, ends.mirrored, ends.passed
+    exits, drop_exit = solved.through.conj(), -drop_ratio * solved.drop.conj() * let_out[2]
     v = exits * solved.out[0], exits * solved.out[1]
     sources = of[0] * v[0], of[2] * v[1] + drop_exit
-    a, y = echoed((of[0], 0.0, of[2]), solved.gamma, (passed[0], 0.0), sources)
+    a, y = echoed((of[0], 0.0, of[2]), solved.gamma, (let_out[0], 0.0), sources)
     near_a, near_y = sent_back(solved.gamma, a), sent_back(solved.gamma, y)
     near_y = near_y[0] + v[0], near_y[1] + v[1]
     mirrored = [near_y[0] * near_a[0], near_y[1] * near_a[1]]
@@ -319,7 +319,7 @@ def from_near_ends(
         turn = HalfTurnSlopes(*(leaf[j] for leaf in turns))
         a_west, y_west = (a[0] * p[j], a[1] * q[j]), (y[0] * p[j], y[1] * q[j])
         v = exits * here.out[0], exits * here.out[1]
-        a, y = _passed(here.n, a_west), _passed(here.n, y_west)
+        a, y = passed(here.n, a_west), passed(here.n, y_west)
         echo = sent_back(here.east, v)
         for part, row in zip(y, here.echo, strict=True):
             part += joined(row, echo)
@@ -368,9 +368,3 @@ def _coupler(t: OfWavelengths, light: tuple[Pair, Pair], light_y: tuple[Pair, Pa
         for part, own in zip(parts, entered, strict=True):
             part -= own
     return by_kappa, b, of_y
-
-
-def _passed(n: tuple[Pair, Pair], light: Pair) -> Pair:
-    """N, by columns, on light."""
-    (n11, n21), (n12, n22) = n
-    return n11 * light[0] + n12 * light[1], n21 * light[0] + n22 * light[1]

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration import survey_fit
+from prism_photonics.calibration import crossings, survey_fit
 from prism_photonics.calibration.calibration import from_survey, summary
 from prism_photonics.calibration.record import leaves, read_record, write_record
 from prism_photonics.calibration.survey import take_survey
@@ -104,6 +104,28 @@ def test_rows_beside_a_crossing_of_a_chip_that_was_fitted_plain_stay_as_they_wer
     for name in ("slope_pm_V", "offset_pm"):
         np.testing.assert_array_equal(getattr(found.rows.rings, name)[OTHER], getattr(plain.rows.rings, name)[OTHER])
     assert found.chi2[CROSSING[0]].max() < 0.1 * plain.chi2[CROSSING[0]].max()
+
+
+def test_where_some_buses_were_explained_by_no_search_orders_are_no_longer_searched(read, spec, monkeypatch):
+    handed = []
+
+    def kept(readings, fit, apart, **more):
+        handed.append(((readings, fit, apart), more))
+        return fit, readings, apart
+
+    monkeypatch.setattr(survey_fit, "with_crossings", kept)
+    from_survey(read, spec, key=jax.random.key(2))
+    ((args, more),) = handed
+    # Nothing that is begun by chance, and nothing that is found by the search, explains the line.
+    monkeypatch.setattr(crossings, "_alone", lambda bus, flat, line, rng, *, converting: flat[None])
+    searched = []
+    monkeypatch.setattr(
+        crossings, "searched_orders", lambda bus, flat, line, *, shares: (searched.append(line), flat)[1]
+    )
+    for most, count in ((0, 0), (1, 1)):
+        monkeypatch.setattr(crossings, "MOST_MISSED", most)
+        crossings.with_crossings(*args, **more)
+        assert len(searched) == count
 
 
 def test_programs_through_the_crossing_are_the_dies(fitted, die):

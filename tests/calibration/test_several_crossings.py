@@ -74,4 +74,4 @@ def test_several_crossings_of_one_bus_are_found_without_chance_and_its_lines_exp
     for ring in CROSSING:
         assert abs(np.angle(np.exp(1j * (ahead_rad[ring] - AHEAD_RAD[ring])))) < 0.03
     # What a ring off its line converts hardly shows there: the film is told by those that cross, roughly.
-    assert share_of(bus, found) == pytest.approx(SHARE, rel=0.4)
+    assert share_of(bus, found) == pytest.approx(SHARE, rel=0.1)

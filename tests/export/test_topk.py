@@ -8,6 +8,7 @@ import torch
 
 from prism_photonics.export import fused as fusing
 from prism_photonics.export import topk
+from prism_photonics.export.single import host_of
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
@@ -126,6 +127,25 @@ def test_a_derivative_that_a_buffer_is_given_after_a_call_is_not_lost(selector):
     other.centre.requires_grad_()
     scores, _ = other(query)
     assert scores.requires_grad
+
+
+def test_memory_that_moves_under_a_buffer_is_looked_up_anew(selector):
+    query = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(2))
+    before, _ = selector(query)
+    selector.get_buffer("centre").data = torch.zeros_like(selector.centre)
+    moved, _ = selector(query)
+    other = copy.deepcopy(selector)
+    assert torch.equal(moved, other(query)[0])
+    assert not torch.equal(moved, before)
+
+
+def test_what_nobody_may_look_at_while_a_tracer_runs_is_looked_at_afterwards(make_model, tmp_path):
+    selector = PhotonicSelector.from_bundle(write(make_model(encoding="two_shot"), tmp_path / "c"), 5)
+    selector.program(torch.randn(40, 12, generator=torch.Generator().manual_seed(3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.jit, "is_tracing", lambda: True)
+        assert host_of(selector).bank is None
+    assert host_of(selector).bank is not None
 
 
 def test_noise_is_drawn_into_memory_in_one_piece(selector):
